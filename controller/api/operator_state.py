@@ -192,9 +192,14 @@ class OperatorState(KeptModel):
     run_uid: Word = Field(alias="runUID", description="UID of the Run that this record belongs to.")
     started_at: Time | None = Field(default=None, description="When the first agent was started.")
     paused_at: Time | None = Field(default=None, description="When the current pause began.")
-    paused_seconds: SecondsOrOff = Field(default=0, exclude_if=not_, description="Total seconds of earlier pauses.")
+    paused_seconds: SecondsOrOff = Field(
+        default=0, exclude_if=not_, description="Total seconds of earlier pauses and halts, and of waits as in heldAt."
+    )
     halted_at: Time | None = Field(
         default=None, description="When a halt ended the agents; the Run then waits for its turn. The pause's clock runs with it."
+    )
+    held_at: Time | None = Field(
+        default=None, description="Since when providers hold back every unfinished agent. The deadline stands still."
     )
     stop: StopDecision | None = Field(default=None, description="The decision to end the Run.")
     agents: dict[AgentName, AgentState] = Field(

@@ -141,7 +141,8 @@ class RunSpec(ApiModel):
     )
     active_deadline_seconds: Seconds | None = Field(
         default=None,
-        description="Seconds from the first start, without pauses, after which the Run fails; 1 to 31536000.",
+        description="Seconds from the first start, without pauses and waits for providers, after which the Run fails;"
+        " 1 to 31536000.",
     )
     ttl_seconds_after_finished: SecondsOrOff | None = Field(
         default=None,

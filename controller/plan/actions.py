@@ -246,6 +246,22 @@ class ResumeRun(RunAction):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuspendDeadline(RunAction):
+    """Save since when providers hold back every unfinished agent: the Run's deadline stands still."""
+
+    intent: ClassVar[Intent] = Intent.RECORD
+    step: ClassVar[str] = "suspend-deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContinueDeadline(RunAction):
+    """Save that an agent may work again, and for how long the deadline has stood still."""
+
+    intent: ClassVar[Intent] = Intent.RECORD
+    step: ClassVar[str] = "continue-deadline"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StopRun(RunAction):
     """Save the decision to end the Run. `phase` is its final phase."""
 
@@ -342,7 +358,7 @@ class DeleteRun(RunAction):
 Creation = CreateClaim | CreatePod | CreateTask | CreateEscalation
 """Harmless steps: they may be done before anything is saved."""
 
-RunTransition = PauseRun | ResumeRun | StopRun | CompleteRun
+RunTransition = PauseRun | ResumeRun | SuspendDeadline | ContinueDeadline | StopRun | CompleteRun
 AgentTransition = (
     AdoptPod
     | RecordOutcome

@@ -259,8 +259,8 @@ class PlanContext:
 
     @property
     def deadline(self) -> datetime | None:
-        """When the Run's activeDeadlineSeconds are over; pauses do not count."""
+        """When the Run's activeDeadlineSeconds are over, without pauses and waits for providers; None while they stand still."""
         seconds = self.spec.active_deadline_seconds
-        if seconds is None or self.state is None or self.state.started_at is None:
+        if seconds is None or self.state is None or self.state.started_at is None or self.state.held_at:
             return None
         return later(self.state.started_at, seconds + self.state.paused_seconds)

@@ -26,6 +26,7 @@ from controller.plan.actions import (
     AgentTransition,
     BlockAgent,
     CompleteRun,
+    ContinueDeadline,
     NoteDismissal,
     PauseRun,
     RecordAdvice,
@@ -39,6 +40,7 @@ from controller.plan.actions import (
     RetryTask,
     RunTransition,
     StopRun,
+    SuspendDeadline,
     Transition,
     UnblockAgent,
 )
@@ -70,6 +72,10 @@ def _change_run(at: PlanContext, state: OperatorState, action: RunTransition) ->
             return _pause(at, state, action)
         case ResumeRun():
             return _resume(at, state)
+        case SuspendDeadline():
+            return state.model_copy(update={"held_at": at.floor})
+        case ContinueDeadline():
+            return _without_hold(at, state)
         case StopRun():
             stop = StopDecision(phase=action.phase, reason=action.reason, message=action.message, at=at.floor)
             return state.model_copy(update={"stop": stop})
@@ -236,19 +242,29 @@ def _renew_wait(at: PlanContext, state: OperatorState, action: RenewWait) -> Ope
 
 
 def _pause(at: PlanContext, state: OperatorState, action: PauseRun) -> OperatorState:
-    """Stop the Run's clocks. A halt of a paused Run begins no second pause."""
+    """Stop the Run's clocks. A halt of a paused Run begins no second pause. A wait for providers ends, so no time counts twice."""
     halted_at = at.floor if action.reason is Reason.HALTED else state.halted_at
-    return state.model_copy(update={"paused_at": state.paused_at or at.floor, "halted_at": halted_at})
+    return _without_hold(at, state).model_copy(update={"paused_at": state.paused_at or at.floor, "halted_at": halted_at})
 
 
 def _resume(at: PlanContext, state: OperatorState) -> OperatorState:
     """Give each interrupted agent a new attempt; the pause does not count for the deadline, for blocks and for questions."""
-    paused = max(timedelta(), at.floor - state.paused_at) if state.paused_at else timedelta()
+    paused = _stood_still(at, state.paused_at)
     length = round(paused.total_seconds())
     asked = {name: questions.prolonged(at, name, length) for name in state.agents}
     agents = {name: _extend_deadline(_new_attempt(agent), paused, asked[name]) for name, agent in state.agents.items()}
     seconds = state.paused_seconds + length
     return state.model_copy(update={"agents": agents, "paused_at": None, "halted_at": None, "paused_seconds": seconds})
+
+
+def _without_hold(at: PlanContext, state: OperatorState) -> OperatorState:
+    """Return the state after a wait for providers, which does not count for the deadline."""
+    seconds = state.paused_seconds + round(_stood_still(at, state.held_at).total_seconds())
+    return state.model_copy(update={"held_at": None, "paused_seconds": seconds})
+
+
+def _stood_still(at: PlanContext, since: datetime | None) -> timedelta:
+    return max(timedelta(), at.floor - since) if since else timedelta()
 
 
 def _extend_deadline(agent: AgentState, paused: timedelta, prolonged: dict[str, int]) -> AgentState:

@@ -6,8 +6,10 @@ import json
 import re
 import signal
 from collections import Counter
+from datetime import datetime, timedelta
 
 from controller.api.base import JsonObject
+from controller.api.timestamps import format_time
 from tests.plugin import Plugin, report
 from tests.support import OperatorProcess, apply, await_that, get, items, run_of, simulated, status
 
@@ -49,10 +51,26 @@ def end(rw: Plugin, pod: str, code: int) -> None:
     rw.cluster.kubectl("-n", rw.namespace, "patch", "pod", pod, "--subresource=status", "--type=merge", "-p", patch)
 
 
+DEADLINE_SECONDS = 3600
+PASSED = timedelta(seconds=2 * DEADLINE_SECONDS)
+
+
+def let_time_pass(rw: Plugin, run: str) -> None:
+    """Move the times in a Run's record back, as if it had begun, and begun to wait, so long ago. The operator is not running."""
+    record = status(rw.cluster, rw.namespace, run)["operatorState"]
+    moved = {key: format_time(datetime.fromisoformat(record[key]) - PASSED) for key in ("startedAt", "heldAt")}
+    patch = json.dumps({"status": {"operatorState": moved}})
+    rw.cluster.kubectl("-n", rw.namespace, "patch", "run", run, "--subresource=status", "--type=merge", "-p", patch)
+
+
 def test_a_limit_holds_the_fleet_until_a_probe_has_shown_that_it_is_over(rw: Plugin, operator: OperatorProcess) -> None:
-    """Two agents have places, and three wait. A limit closes the provider, also for a new operator; then all work, uncharged."""
+    """Two agents have places, and three wait. A limit closes the provider, also for a new operator; then all work, uncharged.
+
+    The deadline of the Run that has met the limit passes while it waits, and it works on all the same.
+    """
     apply(rw.cluster, rw.namespace, provider_of(maxActiveAgents=2, reopenPerMinute=120, probe={"intervalSeconds": CLOSED_SECONDS}))
-    apply(rw.cluster, rw.namespace, *(run_of(name, simulated("run-forever") | {"provider": "claude"}) for name in FLEET))
+    agent = simulated("run-forever") | {"provider": "claude"}
+    apply(rw.cluster, rw.namespace, *(run_of(name, agent, activeDeadlineSeconds=DEADLINE_SECONDS) for name in FLEET))
     full = {("Running", "Supervising"): 2, ("Queued", "ProviderFull"): 3}
     await_that(lambda: standing(rw) == full, "two agents at work and three in line")
     first = started(rw)[0].split("-")[0]
@@ -68,8 +86,11 @@ def test_a_limit_holds_the_fleet_until_a_probe_has_shown_that_it_is_over(rw: Plu
     for command in (("explain", first), ("describe", first), ("get",)):
         assert f"provider claude is closed until {found['closedUntil']}" in rw.ok(*command)
     assert re.search(r"claude +Closed +in \S+ +\d/2 +\d +Quota: usage limit reached \(agent coder of Run \w\)", rw.ok("providers"))
+    for verb in ("explain", "describe", "get"):
+        assert "the deadline stands still (activeDeadlineSeconds)" in rw.ok(verb, first)
     before = started(rw)
     operator.stop(signal.SIGKILL)
+    let_time_pass(rw, first)
     operator.start()
     assert (provider(rw)["state"], started(rw), len(before)) == ("Closed", before, 2)
 
@@ -87,6 +108,9 @@ def test_a_limit_holds_the_fleet_until_a_probe_has_shown_that_it_is_over(rw: Plu
     await_that(lambda: standing(rw) == {("Running", "Supervising"): 5}, "all agents at work")
     runs = items(rw.cluster, rw.namespace, "runs")
     assert {run["status"]["restarts"] for run in runs} == {0}
+    record = status(rw.cluster, rw.namespace, first)["operatorState"]
+    assert record["pausedSeconds"] >= PASSED.total_seconds()
+    assert "heldAt" not in record
     assert sorted(run["status"]["agents"][0]["attempt"] for run in runs) == [0, 0, 0, 0, 1]
     told = [event["reason"] for event in items(rw.cluster, rw.namespace, "events") if event["involvedObject"]["kind"] == "Provider"]
     assert sorted(told) == ["Closed", "Open", "Probing", "Reopening"] or sorted(told) == ["Closed", "Open", "Probing"]

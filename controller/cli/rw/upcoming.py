@@ -65,7 +65,8 @@ class Outlook:
 
     def _deadline(self) -> Iterator[Check]:
         started, seconds = time_of(status_of(self.run).get("startTime")), self.run["spec"].get("activeDeadlineSeconds")
-        if started and seconds:
+        stands_still = self.state is not None and self.state.held_at is not None
+        if started and seconds and not stands_still:
             paused = self.state.paused_seconds if self.state else 0
             yield Check(later(started, seconds + paused), "the Run fails (activeDeadlineSeconds)")
 

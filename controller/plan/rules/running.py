@@ -6,14 +6,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from controller.api.phases import Health, Phase
+from controller.api.run import Agent
 from controller.plan import allowance
-from controller.plan.actions import Action, ReserveAttempt, Transition
+from controller.plan.actions import Action, ContinueDeadline, ReserveAttempt, SuspendDeadline, Transition
 from controller.plan.agent_health import phase_of, views
 from controller.plan.attempts import unreachable
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations.lifecycle import sync_blocked
 from controller.plan.model import AgentView, Block, Verdict
+from controller.plan.providers import starts
 from controller.plan.reasons import Reason
 from controller.plan.rules import agent_rules
 from controller.plan.rules.completion_rules import is_stale, next_end, stale_approval
@@ -24,10 +26,10 @@ def supervised(at: PlanContext) -> Verdict:
     moves = {agent.name: agent_rules.judge(at, agent) for agent in at.agents}
     blocks = tuple(block for agent in at.required if (block := moves[agent.name].block))
     stop = (stale_approval(at) or AgentDecision()) if is_stale(at) else AgentDecision()
-    actions = [*_one_reservation(moves.values()), *_inbox(at, moves), *stop.actions]
+    actions = [*_one_reservation(moves.values()), *_inbox(at, moves), *stop.actions, *_clock(at, moves)]
     holds = [move.hold for move in (*moves.values(), stop) if move.hold and not move.block]
     phase, reason, text = _standing(views(at, blocks), holds, blocks)
-    return Verdict(phase, reason, text, tuple(actions), _next_check(at, (*moves.values(), stop)), blocks)
+    return Verdict(phase, reason, text + _stands_still(at), tuple(actions), _next_check(at, (*moves.values(), stop)), blocks)
 
 
 def _one_reservation(moves: Iterable[AgentDecision]) -> list[Action]:
@@ -44,6 +46,33 @@ def _inbox(at: PlanContext, moves: Mapping[str, AgentDecision]) -> list[Action]:
     still = (agent for agent in at.required if not any(isinstance(a, Transition) for a in moves[agent.name].actions))
     due = (sync_blocked(at, agent.name, moves[agent.name].block) for agent in still)
     return [action for action in due if action]
+
+
+def _clock(at: PlanContext, moves: Mapping[str, AgentDecision]) -> list[Action]:
+    """Return the step that stops or starts the clock of the deadline, if that is due. It runs from the first pod on."""
+    stands, began = at.state is not None and at.state.held_at is not None, at.live_pods() or (at.state and at.state.started_at)
+    by = _held_by(at, moves)
+    if by and began and not stands:
+        return [SuspendDeadline(reason=by)]
+    return [ContinueDeadline(reason=Reason.PROVIDER_ADMITS)] if stands and not by else []
+
+
+def _stands_still(at: PlanContext) -> str:
+    """Return the words that a waiting Run adds to the reason of its wait."""
+    held = at.state is not None and at.state.held_at is not None and at.spec.active_deadline_seconds is not None
+    return "; the deadline stands still (activeDeadlineSeconds)" if held else ""
+
+
+def _held_by(at: PlanContext, moves: Mapping[str, AgentDecision]) -> Reason | None:
+    """Return why providers hold back every agent that is not finished; None if any may work, or waits for something else."""
+    held = [starts.held(at, agent.name) for agent in at.agents if not _is_over(at, agent, moves[agent.name])]
+    return (held[0].reason or Reason.PROVIDER_CLOSED) if held and held[0] and all(held) else None
+
+
+def _is_over(at: PlanContext, agent: Agent, move: AgentDecision) -> bool:
+    """Whether an agent has completed, or is an optional one that has ended and is not restarted."""
+    given_up = not agent.required and at.outcome(agent.name) is not None and not (move.actions or move.hold)
+    return at.completed(agent.name) or given_up
 
 
 def _next_check(at: PlanContext, moves: Iterable[AgentDecision]) -> datetime | None:

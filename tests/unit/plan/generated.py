@@ -271,6 +271,7 @@ def states(draw: st.DrawFn, agents: Agents) -> OperatorState:
         run_uid=UID,
         started_at=draw(maybe(PAST)),
         paused_at=draw(maybe(PAST)),
+        held_at=draw(maybe(PAST)),
         halted_at=draw(maybe(PAST)),
         stop=draw(maybe(STOPS)),
         agents={name: draw(AGENT_STATES) for name in known},

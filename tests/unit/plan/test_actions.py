@@ -15,7 +15,7 @@ CREATIONS = ("create-claim", "create-pod", "create-task", "create-escalation")
 TRANSITIONS = (
     *("adopt", "record", "reserve", "ask", "ask", "note-dismissal", "block", "unblock", "wait", "advise"),
     *("adopt-task", "record-task", "retry-task"),
-    *("pause", "resume", "stop", "complete"),
+    *("pause", "resume", "suspend-deadline", "continue-deadline", "stop", "complete"),
 )
 EFFECTS = ("ungate", "end", "delete-pod", "release", "consult", "deliver", "mark", "delete-run")
 

@@ -15,7 +15,7 @@ from controller.api.policy import OutcomeAction, OutcomeRule, RunPolicySpec
 from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan import plan
-from controller.plan.actions import CreatePod, RecordOutcome, ReserveAttempt, Ungate
+from controller.plan.actions import CreatePod, RecordOutcome, ReserveAttempt, SuspendDeadline, Ungate
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.providers import starts
@@ -60,9 +60,9 @@ def test_an_agent_waits_for_its_closed_provider() -> None:
 
 
 def test_a_created_pod_is_not_started_while_the_provider_is_closed() -> None:
-    """A limit between the creation and the start leaves the pod gated, with and without a saved UID."""
+    """A limit between the creation and the start leaves the pod gated, with and without a saved UID. The deadline stands still."""
     for state in (AgentState(), AgentState(attempt=0, pod_uid="u0")):
-        assert plan(situation(state, GATED), NOW).actions == ()
+        assert [type(action) for action in plan(situation(state, GATED), NOW).actions] == [SuspendDeadline]
         assert [type(action) for action in plan(situation(state, GATED, facts=ADMITS), NOW).actions] == [Ungate]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from controller.api.operator_state import OperatorState
 from controller.api.policy import HealthThresholds, RunPolicySpec
 from controller.cli.rw.objects import JsonObject
 from controller.cli.rw.related_objects import Around
@@ -63,6 +64,17 @@ def test_progress_counts_once_it_was_shown() -> None:
 def test_clocks_stand_still(health: str) -> None:
     """An agent that waits for an answer, or has ended, is not judged by its activity."""
     assert ahead(run_of(health), reports=(report_of(),)) == {}
+
+
+def test_a_deadline_that_stands_still_is_not_ahead() -> None:
+    """While providers hold all agents back, no time is known at which the Run fails; afterwards their wait does not count."""
+    run = run_of("Queued", "Queued")
+    run["spec"]["activeDeadlineSeconds"] = 7200
+    held = OperatorState(run_uid="u", held_at=STAMP)
+    assert Outlook(run, Around(), POLICY, held, left=2).checks(NOW) == []
+    over = held.model_copy(update={"held_at": None, "paused_seconds": 60})
+    [check] = Outlook(run, Around(), POLICY, over, left=2).checks(NOW)
+    assert (check.at, check.what) == (datetime(2026, 1, 1, 13, 1, tzinfo=UTC), "the Run fails (activeDeadlineSeconds)")
 
 
 def test_a_former_attempts_report_counts_for_nothing() -> None:
