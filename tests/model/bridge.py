@@ -279,6 +279,7 @@ class Bridge:
         parts = [_agent_told(name, agent) for name, agent in found.agents.items()]
         parts += [f"{name} has asked {len(agent.asked)}" for name, agent in found.agents.items() if agent.asked]
         parts += ["halted" if found.halted_at else "paused"] if found.paused_at else []
+        parts += ["held by its provider"] if found.held_at else []
         if found.stop:
             parts.append(f"{'finished' if found.stop.completed_at else 'to be'} {found.stop.phase}")
         return ", ".join(parts)
@@ -299,7 +300,7 @@ class Bridge:
         update: dict[str, Any] = {"updated_at": None, "agents": agents}
         if self._config.timeless:
             update |= {"started_at": state.started_at and START, "paused_at": state.paused_at and START, "paused_seconds": 0}
-            update["halted_at"] = state.halted_at and START
+            update |= {"halted_at": state.halted_at and START, "held_at": state.held_at and START}
             update["agents"] = {name: _without_times(agent) for name, agent in agents.items()}
             if state.stop:
                 done = state.stop.completed_at and START
@@ -334,7 +335,10 @@ def _spec(config: Config, desired: str, asked: int) -> RunSpec:
     provider = None if Facts.NONE in config.facts else PROVIDER
     agents = tuple(Agent(name=name, image="model", verify=verify, publish=publish, provider=provider) for name in config.agents)
     restarted_at = {config.agents[0]: moment(asked)} if asked else None
-    return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at)
+    deadline = config.deadline * TICK or None
+    return RunSpec(
+        agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at, active_deadline_seconds=deadline
+    )
 
 
 def _without_times(agent: AgentState) -> AgentState:
@@ -456,6 +460,7 @@ def _pod_facts(pod: Pod) -> PodFacts:
         init_termination=_INIT_ENDS.get(pod.unrun),
         rejected=pod.unrun == REJECTED,
         restarted_at=moment(pod.asked) if pod.asked else None,
+        created_at=moment(pod.made) if pod.made != NEVER else None,
     )
     return replace(facts, termination=_EXITS[pod.exit])
 

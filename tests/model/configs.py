@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from controller.api.llm_policy import LLM, LLMMode, OnLLMFailure
@@ -137,7 +138,35 @@ PROVIDER_HELPER = Config(
     operators=1,
     stale=False,
 )
-PROVIDERS = (PROVIDER, PROVIDER_STRAY, PROVIDER_DELETED, PROVIDER_CRASH, PROVIDER_PAUSED, PROVIDER_HELPER)
+PROVIDER_DEADLINE = Config(
+    "provider-deadline",
+    "an agent ends at a limit, and the Run's deadline would pass while it waits for its provider",
+    Left(limited=1, tick=3),
+    facts=OPEN_OR_CLOSED,
+    policy=NO_COOLDOWN,
+    operators=1,
+    stale=False,
+    timeless=False,
+    deadline=2,
+)
+PROVIDER_DEADLINE_TWO = replace(
+    PROVIDER_DEADLINE,
+    name="provider-deadline-two",
+    about="of two agents one may work while the other waits for its provider, and the Run's deadline passes",
+    left=Left(limited=1, tick=2),
+    agents=("a", "b"),
+    deadline=1,
+)
+PROVIDER_DEADLINE_PAUSED = replace(
+    PROVIDER_DEADLINE,
+    name="provider-deadline-paused",
+    about="a Run with a deadline is paused, resumed or stopped while it waits for its provider",
+    left=Left(limited=1, tick=2, desire=1),
+)
+PROVIDERS = (
+    *(PROVIDER, PROVIDER_STRAY, PROVIDER_DELETED, PROVIDER_CRASH, PROVIDER_PAUSED, PROVIDER_HELPER),
+    *(PROVIDER_DEADLINE, PROVIDER_DEADLINE_TWO, PROVIDER_DEADLINE_PAUSED),
+)
 PAUSE_DONE = Config(
     "pause-done",
     "an agent completes while it is paused or stopped",

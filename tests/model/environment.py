@@ -52,7 +52,7 @@ def moves(config: Config, world: World) -> Iterator[Move]:
     yield from _humans(world)
     yield from _tenant(world)
     yield from _administrator(config, world)
-    yield from _clock(world)
+    yield from _clock(config, world)
 
 
 def kubelet(config: Config, world: World, pod: Pod) -> Iterator[Move]:
@@ -336,7 +336,8 @@ def _run(world: World) -> Iterator[Move]:
         yield Move(USER, ("deletes the namespace",), world._replace(unspaced=True, left=left._replace(unspace=0)))
 
 
-def _clock(world: World) -> Iterator[Move]:
+def _clock(config: Config, world: World) -> Iterator[Move]:
     for ticks in range(1, world.left.tick + 1):
         later = world._replace(now=world.now + ticks, left=world.left._replace(tick=world.left.tick - ticks))
-        yield Move("the clock", ("goes on", ticks), later)
+        passed = Event("tick", now=later.now) if config.deadline else None
+        yield Move("the clock", ("goes on", ticks), later, passed)

@@ -5,7 +5,7 @@ live pod per agent; P5 restarts a cooldown apart; finished work is never started
 pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
 human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
 An operator that knows of a halt starts no agent (H). One whose facts do not
-admit an agent to its provider neither starts it nor creates its pod (Q; `limits.py` has the rest). Tasks have invariants of
+admit an agent to its provider neither starts it nor creates its pod (Q; `limits.py` has the rest). `deadlines.py` has what must hold of a deadline (D). Tasks have invariants of
 their own (`invariants_tasks.py`).
 """
 
@@ -21,6 +21,7 @@ from controller.plan.reasons import Reason
 from tests.model import limits
 from tests.model.accounts import Accounts, by_human
 from tests.model.bridge import Bridge, question_name
+from tests.model.deadlines import Deadlines
 from tests.model.invariants_agents import Promises
 from tests.model.invariants_tasks import Tasks
 from tests.model.reporting import COMPLETED
@@ -38,12 +39,14 @@ class Invariants:
         self._accounts = Accounts(config)
         self._promises = promises = Promises(config, bridge)
         self._tasks = Tasks(config, bridge)
+        self._deadlines = Deadlines(config, bridge)
         self._checks: dict[str, Callable[[World, Event], str]] = {
             "start": self._start,
             "create": _created,
             "end": self._end,
             "release": self._release,
             "save": self._save,
+            "tick": self._deadlines.passed,
             "ask": promises.asked,
             "deliver": promises.delivered,
             "mark": promises.marked,
@@ -54,6 +57,8 @@ class Invariants:
         ghost, pod = before.ghost, event.pod
         if event.kind == "save":
             return self._remember_save(before, event)
+        if event.kind == "tick":
+            return ghost._replace(counted=self._deadlines.counted(before, event))
         if pod is None or pod.task:
             return self._tasks.remember(ghost, event, pod) if pod else ghost
         mark = (*pod.name, pod.owner)
@@ -136,7 +141,7 @@ class Invariants:
             if found:
                 return found
         broken = self._tasks.completed(before, old, new) or self._accounts.broken(before, old, new, event.now)
-        broken = broken or limits.broken(self._config, before, old, new)
+        broken = broken or limits.broken(self._config, before, old, new) or self._deadlines.saved(before, event, new)
         return broken or self._unpaid(before, event, old, new)
 
     def _unpaid(self, before: World, event: Event, old: OperatorState | None, new: OperatorState) -> str:

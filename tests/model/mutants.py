@@ -34,6 +34,7 @@ from tests.model.mutant import Mutant, Patch, agent_rule
 from tests.model.refusing import REFUSING
 from tests.model.reporting import HERS, Report
 from tests.model.starting import STARTING
+from tests.model.suspending import SUSPENDING
 from tests.model.world import Escalation, Pod, Refused, Run, World
 
 
@@ -603,7 +604,7 @@ RESTARTING: tuple[Mutant, ...] = (
         lambda: [(repeated_failures, "after_end", _any_end_counts)],
     ),
 )
-MUTANTS = RESTARTING + STARTING + LIMITING + CHECKING + SPEAKING + ADVISING + REFUSING
+MUTANTS = RESTARTING + STARTING + LIMITING + SUSPENDING + CHECKING + SPEAKING + ADVISING + REFUSING
 
 
 def _halt_of_live(at: PlanContext) -> Any:

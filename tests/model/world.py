@@ -100,6 +100,8 @@ class Pod(NamedTuple):
     """The task that it is for: `verify` or `publish`; empty for an attempt's own pod."""
     number: int = 0
     """The try of the task."""
+    made: int = NEVER
+    """When it was created, if that matters (`Config.deadline`)."""
 
     @property
     def name(self) -> PodName:
@@ -230,6 +232,8 @@ class Ghost(NamedTuple):
     """Every started pod of a task: agent, attempt, task, try, the Run's UID, its own."""
     passed: tuple[tuple[Any, ...], ...] = ()
     """Every pod of a task that has ended well: the same."""
+    counted: int = 0
+    """For how many ticks the Run's agents were at work or allowed to be, if it has a deadline."""
 
 
 class World(NamedTuple):
@@ -330,6 +334,8 @@ class Config:
     """Whether each attempt crashes, and each verification fails, in another way."""
     facts: tuple[str, ...] = (Facts.NONE,)
     """What operators may know of the provider at any time: each something else, and something else after each step."""
+    deadline: int = 0
+    """The Run's activeDeadlineSeconds in ticks, 0 for none."""
     counted: bool = False
     """Whether attempts are counted from one act of a human to the next."""
 

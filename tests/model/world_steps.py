@@ -238,6 +238,7 @@ class Operators:
             before = world.pod(name)
             try:
                 after, event = _perform(world, action, name, now, doing.view)
+                after = self._dated(after, action, before)
                 view = _learn(doing.view, after, action, before)
                 if before and isinstance(action, CreatePod) and self._bridge.is_started(view, before):
                     yield Move(_name(index), (*what, "finds it started"), _at(world, index, None))
@@ -259,6 +260,14 @@ class Operators:
             for known in self._informed(view):
                 then = self._bridge.settle(known, doing.saved, now, proven)
                 yield Move(_name(index), (*what, *_told(known)), _at(after, index, then), event)
+
+
+    def _dated(self, after: World, action: Creation | Effect, before: Pod | None) -> World:
+        """Return the world with the time of a pod's creation, where that matters."""
+        made = after.pod(named(action))
+        if not self._config.deadline or not isinstance(action, CreatePod) or before or made is None:
+            return after
+        return cluster.put(after, made, made._replace(made=after.now))
 
 
 class Denied(Exception):  # an answer, not a fault
