@@ -84,7 +84,7 @@ class ProviderCondition(Condition):
 
     type: Word = Field(
         description="Open: True while the agents of the provider may start, within its limits. WithinBudgets: False while a"
-        " budget is spent."
+        " budget is spent. Ready: False while the operator cannot read the spec; none of its agents starts then."
     )
 
 
@@ -113,7 +113,7 @@ class ProviderStatus(ApiModel):
         default=None, description="The metadata.generation that this status is based on."
     )
     conditions: tuple[ProviderCondition, ...] = Field(
-        default=(), max_length=8, description="Open, and WithinBudgets if it has budgets."
+        default=(), max_length=8, description="Open, Ready, and WithinBudgets if it has budgets."
     )
 
 

@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from controller.api.base import JsonObject
 from controller.api.names import RunKey
+from controller.api.violations import Refused
 from controller.kube.decode import UNREADABLE
 
 T = TypeVar("T")
@@ -45,6 +46,8 @@ def guarded(obj: JsonObject, make: Callable[[], T], remains: Callable[[str], T])
         return remains(why)
     try:
         return make()
+    except Refused as error:  # its words are for people
+        return remains(str(error))
     except Exception as error:  # noqa: BLE001  # the fence: users write objects, and no error may end the watch; `remains` counts and logs it
         return remains(f"{type(error).__name__}: {error}")
 

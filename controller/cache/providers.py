@@ -21,6 +21,7 @@ from controller.api.names import RunKey
 from controller.api.provider import ProbeStatus, ProviderSpec, ProviderState, ProviderStatus
 from controller.api.run import Agent
 from controller.api.timestamps import EARLIEST, parse_time
+from controller.api.violations import Refused, from_pydantic, shortened
 from controller.cache.object_store import Entry, ObjectStore
 from controller.cache.provider_budgets import ProviderBudgets
 from controller.cache.provider_line import Place, ProviderKey, ProviderLine, run_of
@@ -32,12 +33,13 @@ from controller.plan.snapshot import PodFacts, ProviderFacts, ReportFacts, RunFa
 
 
 class KnownProvider(NamedTuple):
-    """A provider as it is in the cluster."""
+    """A provider as it is in the cluster. `unreadable` says why its spec is not known; its agents wait then."""
 
     created_at: datetime
     spec: ProviderSpec
     status: ProviderStatus
     obj: JsonObject
+    unreadable: str = ""
 
 
 class Providers:
@@ -59,7 +61,7 @@ class Providers:
         self._notify, self._run_of_probe, self._altered = notify, run_of_probe, altered
         self.budgets = ProviderBudgets(altered, recount)
         self.budgets.changed = self._note
-        self.objects: ObjectStore[KnownProvider] = ObjectStore(_make, lambda *_: None, self._see_provider, unreadable)
+        self.objects: ObjectStore[KnownProvider] = ObjectStore(_make, _unread, self._see_provider, unreadable)
         self.changed: Callable[[ProviderKey], None] = lambda _: None
         self._known: dict[ProviderKey, KnownProvider] = {}
         self._status: dict[ProviderKey, ProviderStatus] = {}
@@ -80,6 +82,11 @@ class Providers:
     def known(self, key: ProviderKey) -> KnownProvider | None:
         """Return a provider as it is in the cluster."""
         return self._known.get(key)
+
+    def unreadable(self, key: ProviderKey) -> bool:
+        """Whether a provider's limits are not known. Any thread may call this."""
+        known = self._known.get(key)
+        return known is not None and bool(known.unreadable)
 
     def status(self, key: ProviderKey) -> ProviderStatus:
         """Return a provider's state as it is now, with its agents."""
@@ -180,6 +187,8 @@ class Providers:
         provider = self._known.get(key)
         if provider is None or not wants:
             return ProviderFacts(agent.name, name, exists=provider is not None)
+        if provider.unreadable:
+            return turns.unreadable(agent.name, name, provider.unreadable)
         status, line = self.advance(key, now), self._lines[key]
         if place in line.admitted:
             return ProviderFacts(agent.name, name)
@@ -211,6 +220,8 @@ class Providers:
 
     def tick(self, key: ProviderKey, now: datetime) -> datetime | None:
         """Advance a provider, and have the Runs looked at whose turn has come; return when to do so again at the latest."""
+        if self._known[key].unreadable:
+            return None
         self._lines[key].expire(now)
         status, line, provider = self.advance(key, now), self._lines[key], self._known[key]
         for place in {*line.call(provider.spec, status.state, now), *self._uninformed(key, status)}:
@@ -246,14 +257,16 @@ class Providers:
         key = ProviderKey(entry.namespace, entry.name)
         if new:
             self._known[key], self._status[key] = new.value, new.value.status
-            self.budgets.see_provider(key, new.value.spec, new.value.status)
+            self.budgets.see_provider(key, None if new.value.unreadable else new.value.spec, new.value.status)
+            if new.value.unreadable:
+                self._lines[key].revoke()
         else:
             self.budgets.see_provider(key, None, ProviderStatus())
             del self._known[key], self._status[key]
             line = self._lines[key]
             for place in [*line.admitted]:
                 line.leave(place)
-        if old is None or new is None or old.value.spec != new.value.spec:
+        if old is None or new is None or _limits(old.value) != _limits(new.value):
             self._altered(key.namespace)
         self.changed(key)
 
@@ -285,6 +298,18 @@ SAME_SECONDS = 3
 
 def _make(obj: JsonObject, _: KnownProvider | None) -> KnownProvider:
     """Keep a provider. A status that this version cannot read counts as empty: the next limit closes the provider again."""
+    try:
+        return _known(obj, parse(ProviderSpec, obj["spec"]))
+    except ValidationError as error:
+        raise Refused(from_pydantic(error, "spec")) from error
+
+
+def _unread(obj: JsonObject, why: str) -> KnownProvider:
+    """Keep a provider whose spec cannot be read. Its limits are unknown, so its agents wait: a limit is there to be kept."""
+    return _known(obj, ProviderSpec(), shortened(why, WORDS))
+
+
+def _known(obj: JsonObject, spec: ProviderSpec, unreadable: str = "") -> KnownProvider:
     meta = obj["metadata"]
     kept = {key: meta[key] for key in ("namespace", "name", "uid", "resourceVersion", "generation") if key in meta}
     created = parse_time(meta.get("creationTimestamp")) or EARLIEST
@@ -292,4 +317,13 @@ def _make(obj: JsonObject, _: KnownProvider | None) -> KnownProvider:
         status = parse(ProviderStatus, obj.get("status") or {})
     except (ValidationError, ValueError):
         status = ProviderStatus()
-    return KnownProvider(created, parse(ProviderSpec, obj["spec"]), status, {"metadata": kept, "spec": obj["spec"]})
+    return KnownProvider(created, spec, status, {"metadata": kept, "spec": obj.get("spec", {})}, unreadable)
+
+
+WORDS = 512
+"""Maximum characters about an unreadable provider: each Run that waits for it shows them."""
+
+
+def _limits(provider: KnownProvider) -> tuple[ProviderSpec, str]:
+    """Return what decides about starts."""
+    return provider.spec, provider.unreadable

@@ -61,6 +61,10 @@ class Reason(DocumentedEnum):
         "A budget of the provider is spent. The agent starts when its window ends, or when a human approves more.",
     )
     PROVIDER_ADMITS = "ProviderAdmits", "An agent's provider holds it back no longer: the Run's deadline goes on."
+    PROVIDER_UNREADABLE = (
+        "ProviderUnreadable",
+        "The operator cannot read the agent's provider, so it does not know its limits: nothing of it starts.",
+    )
     PROVIDER_FULL = "ProviderFull", "As many agents of the provider are active as its maxActiveAgents allows."
     PREDECESSOR_ENDING = "PredecessorEnding", "The agent's next attempt waits until the former pod has ended."
     QUESTION_ASKED = "QuestionAsked", "The agent asks a human."

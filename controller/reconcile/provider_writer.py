@@ -7,7 +7,7 @@ most, so that a Run costs no write.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 import structlog
@@ -105,9 +105,11 @@ class ProviderWriter:
             return
         due = [self._providers.tick(key, now)]
         try:
-            status = await self._budgets.merged(key, known, self._providers.status(key), now)
+            status = self._providers.status(key)
+            if not known.unreadable:  # Else the counts stay as they are in the cluster.
+                status = await self._budgets.merged(key, known, status, now)
             due.append(await self._write(key, known, status, now))
-            if current := self._providers.known(key):
+            if (current := self._providers.known(key)) and not current.unreadable:
                 await self._budgets.sync_inbox(key, current, now)
         except NotFound:
             self._budgets.failed(key)
@@ -141,6 +143,9 @@ class ProviderWriter:
         await self._budgets.announce(key, known.status, wanted, known)
         if wanted.state is not known.status.state:
             await self._report(key, known.status, wanted, written["metadata"]["uid"])
+        if known.unreadable and _ready(known.status) is not ConditionStatus.FALSE:
+            about = {"name": key.name, "namespace": key.namespace, "uid": written["metadata"]["uid"]}
+            await record_provider_event(self._client, about, UNREADABLE, known.unreadable, warning=True)
         return None
 
     async def _report(self, key: ProviderKey, before: ProviderStatus, status: ProviderStatus, uid: str) -> None:
@@ -155,28 +160,44 @@ class ProviderWriter:
 
 
 def shown(status: ProviderStatus, known: KnownProvider, now: datetime) -> ProviderStatus:
-    """Return a status as it is written: with its condition and the generation that it is based on."""
-    shut = status.state in SHUT
-    state, reason = ConditionStatus.FALSE if shut else ConditionStatus.TRUE, status.state or ProviderState.OPEN
-    old = next(iter(known.status.conditions), None)
-    since = old.last_transition_time if old and old.status is state else now.replace(microsecond=0)
-    condition = ProviderCondition(
-        type="Open", status=state, reason=reason, message=status.message or "", last_transition_time=since
-    )
-    generation = known.obj["metadata"].get("generation")
-    conditions = (condition, *_within_budgets(status, known, now))
-    return status.model_copy(update={"conditions": conditions, "observed_generation": generation})
+    """Return a status as it is written: with its conditions and the generation that it is based on."""
+    found = _unreadable(known) if known.unreadable else _readable(status, known)
+    conditions = tuple(_since(each, known.status, now.replace(microsecond=0)) for each in found)
+    return status.model_copy(update={"conditions": conditions, "observed_generation": known.obj["metadata"].get("generation")})
 
 
-def _within_budgets(status: ProviderStatus, known: KnownProvider, now: datetime) -> tuple[ProviderCondition, ...]:
-    """Return the condition about the budgets, if there are any."""
-    if not status.windows:
-        return ()
-    reason, names = standing(known.spec.budgets, status.windows)
-    within = ConditionStatus.FALSE if reason == "BudgetSpent" else ConditionStatus.TRUE
-    old = next((each for each in known.status.conditions if each.type == "WithinBudgets"), None)
-    since = old.last_transition_time if old and old.status is within else now.replace(microsecond=0)
-    return (ProviderCondition(type="WithinBudgets", status=within, reason=reason, message=names, last_transition_time=since),)
+Standing = tuple[str, bool, str, str]
+"""A condition: its type, whether it is True, its reason and its message."""
+
+
+def _readable(status: ProviderStatus, known: KnownProvider) -> Iterator[Standing]:
+    yield "Open", status.state not in SHUT, status.state or ProviderState.OPEN, status.message or ""
+    if status.windows:
+        reason, names = standing(known.spec.budgets, status.windows)
+        yield "WithinBudgets", reason != "BudgetSpent", reason, names
+    yield READY, True, "Accepted", ""
+
+
+def _unreadable(known: KnownProvider) -> Iterator[Standing]:
+    """Nothing is known of its budgets."""
+    yield "Open", False, UNREADABLE, ""
+    yield READY, False, UNREADABLE, known.unreadable
+
+
+READY, UNREADABLE = "Ready", "Unreadable"
+
+
+def _since(condition: Standing, before: ProviderStatus, now: datetime) -> ProviderCondition:
+    """Return a condition with the time of its last transition."""
+    kind, holds, reason, message = condition
+    status = ConditionStatus.TRUE if holds else ConditionStatus.FALSE
+    old = next((each for each in before.conditions if each.type == kind), None)
+    since = old.last_transition_time if old and old.status is status else now
+    return ProviderCondition(type=kind, status=status, reason=reason, message=message, last_transition_time=since)
+
+
+def _ready(status: ProviderStatus) -> ConditionStatus | None:
+    return next((each.status for each in status.conditions if each.type == READY), None)
 
 
 def described(status: ProviderStatus) -> str:

@@ -277,21 +277,18 @@ class Operator:
 
     def _providers_seen(self) -> list[SeenProvider]:
         """Return the providers that this process writes, for their metrics."""
-        found = [
-            (key, self._cache.providers.status_of(key))
-            for key in self._cache.providers.names()
-            if self._membership.owns(key.namespace)
-        ]
+        providers = self._cache.providers
+        found = [(key, providers.status_of(key)) for key in providers.names() if self._membership.owns(key.namespace)]
         return [
             SeenProvider(
                 key.namespace,
                 key.name,
-                status.state,
-                status.state in SHUT,
+                "Unreadable" if providers.unreadable(key) else str(status.state),
+                providers.unreadable(key) or status.state in SHUT,
                 status.active_agents or 0,
                 status.waiting_agents or 0,
-                self._cache.providers.budgets.used(key),
+                providers.budgets.used(key),
             )
             for key, status in found
-            if status and status.state
+            if status and (status.state or providers.unreadable(key))
         ]

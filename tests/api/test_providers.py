@@ -133,6 +133,31 @@ def conditions(rw: Plugin) -> dict[str, tuple[str, str]]:
     return {each["type"]: (each["status"], each["reason"]) for each in found}
 
 
+def test_a_provider_that_cannot_be_read_holds_its_agents_and_no_others(rw: Plugin, operator: OperatorProcess) -> None:
+    """It says what is wrong and so do its Runs, until it is corrected. Another provider's agents start."""
+    budget = {"name": "daily", "window": "Day", "timeZone": "Local", "tokens": 1000}  # The API server knows that one.
+    apply(rw.cluster, rw.namespace, provider_of(budgets=[budget]), provider_of() | {"metadata": {"name": "codex"}})
+    agents = {"held": "claude", "free": "codex"}
+    apply(rw.cluster, rw.namespace, *(run_of(run, simulated("run-forever") | {"provider": of}) for run, of in agents.items()))
+    await_that(lambda: started(rw) == ["free-coder-r0"], "the other provider's agent to start")
+    await_that(lambda: standing(rw)["Queued", "ProviderUnreadable"] == 1, "the Run to say why it waits")
+    await_that(lambda: ready(rw) == ("False", "Unreadable"), "the condition")
+    why = "spec.budgets[0].timeZone: must be an IANA time zone, for example Europe/Berlin (found 'Local')"
+    assert why in status(rw.cluster, rw.namespace, "held")["message"]
+    assert re.search(rf"claude +Unreadable .*{re.escape(why)}", rw.ok("providers"))
+    budget["timeZone"] = "Europe/Berlin"
+    apply(rw.cluster, rw.namespace, provider_of(budgets=[budget]))
+    await_that(lambda: "held-coder-r0" in started(rw), "the agent to start")
+    await_that(lambda: ready(rw) == ("True", "Accepted"), "the condition")
+    assert operator.pid
+
+
+def ready(rw: Plugin) -> tuple[str, str]:
+    """Return the status and the reason of the provider's condition Ready."""
+    found = [(each["status"], each["reason"]) for each in provider(rw).get("conditions", ()) if each["type"] == "Ready"]
+    return found[0] if found else ("", "")
+
+
 def test_a_provider_that_does_not_exist_limits_nothing(rw: Plugin, operator: OperatorProcess) -> None:
     """The Run works and says so, until the provider exists."""
     apply(rw.cluster, rw.namespace, run_of("r", simulated("run-forever") | {"provider": "claude"}))

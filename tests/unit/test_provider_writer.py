@@ -20,7 +20,7 @@ from controller.plan.snapshot import PodFacts
 from controller.reconcile.budget_keeper import BudgetKeeper
 from controller.reconcile.provider_writer import ProviderWriter
 from tests.support import eventually
-from tests.unit.test_providers import NOW, at_work, run_of
+from tests.unit.test_providers import BROKEN, NOW, at_work, run_of
 
 
 class Server:
@@ -30,17 +30,19 @@ class Server:
         self.cache, self.now, self.version = RunCache(lambda _: None), NOW, 0
         self.providers = self.cache.providers
         self.statuses: list[JsonObject] = []
+        self.specs: dict[str, JsonObject] = {}
         self.events: list[str] = []
         self.conflicts = 0
 
     def server_now(self) -> datetime:
         return self.now
 
-    def change(self, status: JsonObject, name: str = "claude") -> JsonObject:
-        """Store a status, as the watch reports it."""
+    def change(self, status: JsonObject, name: str = "claude", spec: JsonObject | None = None) -> JsonObject:
+        """Store a status, and a spec, as the watch reports them."""
+        self.specs[name] = self.specs.get(name, {}) if spec is None else spec
         self.version += 1
         meta = {"namespace": "ns", "name": name, "uid": name, "resourceVersion": str(self.version), "generation": 1}
-        found = {"metadata": meta | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": {}, "status": status}
+        found = {"metadata": meta | {"creationTimestamp": "2026-01-01T00:00:00Z"}, "spec": self.specs[name], "status": status}
         self.providers.objects.upsert(found)
         return found
 
@@ -49,7 +51,7 @@ class Server:
             self.conflicts = max(0, self.conflicts - 1)
             raise Conflict("PUT providers", HTTPStatus.CONFLICT, "Conflict", "the object has been modified")
         self.statuses.append(body["status"])
-        return self.change(body["status"])
+        return self.change(body["status"], body["metadata"]["name"])
 
     async def create(self, _: object, __: str, body: JsonObject) -> JsonObject:
         self.events.append(body["reason"])
@@ -103,6 +105,38 @@ async def test_a_conflict_is_followed_by_a_write_on_the_newer_version() -> None:
     await eventually(lambda: len(server.statuses) == 2, "the next write")
     assert (server.statuses[-1]["state"], server.statuses[-1]["closings"]) == ("Closed", 3)
     assert server.statuses[-1]["conditions"][0]["status"] == "False"
+    task.cancel()
+
+
+async def test_a_provider_that_cannot_be_read_says_so_and_keeps_its_counts() -> None:
+    """Its condition and one Event name field, value and remedy. Its state and its sums stay until it is corrected."""
+    server = new()
+    window = {"budget": "daily", "start": "2026-01-01T00:00:00Z", "end": "2026-01-02T00:00:00Z", "tokens": 7}
+    counted = {"at": "2026-01-01T11:00:00Z"}
+    before = {"state": "Closed", "closedUntil": "2026-01-01T13:00:00Z", "windows": [window], "counted": counted}
+    server.change(before, spec=BROKEN)
+    task = work(server)
+    await eventually(lambda: server.events, "the Event")
+    await eventually(lambda: server.statuses, "the status")
+    [written] = server.statuses
+    assert (written["state"], written["closedUntil"]) == (before["state"], before["closedUntil"])
+    assert window.items() <= written["windows"][0].items()
+    assert written["counted"]["at"] == counted["at"]
+    conditions = {each["type"]: (each["status"], each["reason"]) for each in written["conditions"]}
+    assert conditions == {"Open": ("False", "Unreadable"), "Ready": ("False", "Unreadable")}
+    said = "spec.budgets[0].timeZone: must be an IANA time zone, for example Europe/Berlin (found 'Mars/Phobos')"
+    assert [each["message"] for each in written["conditions"] if each["type"] == "Ready"] == [said]
+    [budget] = BROKEN["budgets"]
+    server.change(written, spec={"budgets": [budget | {"timeZone": "Etc/UTC"}]})
+    await eventually(lambda: len(server.statuses) == 2, "the status of the corrected provider")
+    conditions = {each["type"]: (each["status"], each["reason"]) for each in server.statuses[-1]["conditions"]}
+    assert conditions == {
+        "Open": ("False", "Closed"),
+        "WithinBudgets": ("True", "WithinBudgets"),
+        "Ready": ("True", "Accepted"),
+    }
+    assert server.statuses[-1]["windows"][0]["tokens"] == window["tokens"]
+    assert server.events == ["Unreadable"]
     task.cancel()
 
 

@@ -280,6 +280,34 @@ def test_an_unreadable_status_counts_as_none() -> None:
     assert fleet.state(0) is ProviderState.OPEN
 
 
+BROKEN: JsonObject = {"budgets": [{"name": "daily", "window": "Day", "timeZone": "Mars/Phobos", "tokens": 100}]}
+"""A spec that a CRD admits and this operator cannot read."""
+
+
+def test_an_unreadable_provider_holds_its_agents_until_it_is_corrected() -> None:
+    """Nobody knows its limits, so nothing of it starts, not even what was admitted before. Nothing is called in vain, either."""
+    fleet = Fleet()
+    assert fleet.ask(run_of(0)) == [None]
+    fleet.spec = BROKEN
+    fleet.write({})
+    seen = fleet.providers.admitted(Snapshot(run=run_of(0), policy=POLICY), NOW).providers
+    assert [(facts.exists, facts.admits, facts.reason) for facts in seen] == [(True, False, Reason.PROVIDER_UNREADABLE)]
+    assert "spec.budgets[0].timeZone: must be an IANA time zone, for example Europe/Berlin (found 'Mars/Phobos')" in seen[0].message
+    assert (fleet.providers.tick(KEY, NOW), fleet.providers.status(KEY).waiting_agents, fleet.woken) == (None, 1, [])
+    fleet.spec = {}
+    fleet.write({})
+    assert fleet.ask(run_of(0)) == [None]
+
+
+def test_a_limit_that_is_met_at_an_unreadable_provider_closes_it_later() -> None:
+    """An agent that was at work reports it, and it counts once the provider can be read."""
+    fleet = Fleet(**BROKEN)
+    fleet.limit(run_of(0), 0, at_work(run_of(0)), reset=3600)
+    fleet.spec = {}
+    fleet.write({})
+    assert fleet.ask(run_of(1), 1) == [Reason.PROVIDER_CLOSED]
+
+
 def test_runs_of_a_deleted_provider_are_not_kept() -> None:
     """Nothing is left of a Run that is gone."""
     fleet = Fleet()

@@ -132,6 +132,7 @@ KINDS = (
         ProviderSpec,
         ProviderStatus,
         (
+            Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
             Column("State", ".status.state"),
             Column("Reason", ".status.reason"),
             Column("Until", ".status.closedUntil"),

@@ -28,11 +28,11 @@ def providers_table(providers: Iterable[JsonObject], now: datetime, width: int |
 
 def _row(provider: JsonObject, now: datetime) -> list[Cell]:
     status, most = status_of(provider), provider.get("spec", {}).get("maxActiveAgents")
-    closed = status.get("state") == "Closed" and status.get("closedUntil")
+    closed = state_of(status) == "Closed" and status.get("closedUntil")
     active = f"{status.get('activeAgents', 0)}{f'/{most}' if most else ''}"
     return [
         name_of(provider),
-        status.get("state", "-"),
+        state_of(status),
         until(time_of(status["closedUntil"]), now) if closed else "-",
         active,
         str(status.get("waitingAgents", 0)),
@@ -53,8 +53,21 @@ def _percent(budget: JsonObject, window: JsonObject) -> int:
     return max(shares, default=0)
 
 
+def state_of(status: JsonObject) -> str:
+    """Return a provider's state. One that the operator cannot read has no other."""
+    return "Unreadable" if _refusal(status) else str(status.get("state") or "-")
+
+
+def _refusal(status: JsonObject) -> str:
+    """Return why the operator cannot read a provider, empty if it can."""
+    found = (each for each in status.get("conditions", ()) if (each["type"], each["status"]) == ("Ready", "False"))
+    return next((str(each.get("message") or each["reason"]) for each in found), "")
+
+
 def why(status: JsonObject) -> str:
-    """Return the limit that closed a provider, and the attempt that met or probes it."""
+    """Return why a provider cannot be read; or the limit that closed it, and the attempt that met or probes it."""
+    if refusal := _refusal(status):
+        return refusal
     by, probe = status.get("closedBy", {}), status.get("probe")
     limit = ": ".join(filter(None, (status.get("reason"), status.get("message"))))
     if probe:

@@ -74,6 +74,12 @@ def admission(
     return ProviderFacts(attempt.agent, name, admits=False, reason=reason, until=until, message=message)
 
 
+def unreadable(agent: str, name: str, why: str) -> ProviderFacts:
+    """Return that an agent waits because nobody knows its provider's limits."""
+    words = f"provider {name} cannot be read, so none of its agents starts: {why}"
+    return ProviderFacts(agent, name, admits=False, reason=Reason.PROVIDER_UNREADABLE, message=words)
+
+
 Held = tuple[Reason, datetime | None, str]
 """Why an attempt waits, until when, and that in words."""
 

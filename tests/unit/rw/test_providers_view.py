@@ -42,6 +42,15 @@ def test_a_provider_says_until_when_it_is_closed_and_why() -> None:
     assert providers_table(found[:1], NOW, None, spaces=True).plain.splitlines()[1].startswith("team        claude")
 
 
+def test_a_provider_that_cannot_be_read_says_why() -> None:
+    """Whatever its state was before: nothing of it starts."""
+    ready = {"type": "Ready", "status": "False", "reason": "Unreadable", "message": "spec.budgets[0].timeZone: must be a time zone"}
+    found = [provider("claude", CLOSED | {"conditions": [ready]})]
+    assert providers_table(found, NOW, None, spaces=False).plain.splitlines()[1] == (
+        "claude   Unreadable   -       0        3         spec.budgets[0].timeZone: must be a time zone"
+    )
+
+
 def test_budgets_are_shown_where_there_are_any() -> None:
     """Each with the part of its limit, and of what was approved, that is used."""
     budgets = [{"name": "daily", "tokens": 100}, {"name": "monthly", "tokens": 1000, "costMicroUSD": 50}]

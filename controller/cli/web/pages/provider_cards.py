@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 from controller.cli.rw.describe_model import MICRO
 from controller.cli.rw.objects import JsonObject, name_of, namespace_of, status_of, time_of
-from controller.cli.rw.providers_view import why
+from controller.cli.rw.providers_view import state_of, why
 from controller.cli.web.pages.unreadable import Unread, readable
 
 FULL = 100
 """Percent of a whole."""
 
-TONES = {"Open": "good", "Closed": "bad", "Probing": "needs", "Reopening": "busy"}
+TONES = {"Open": "good", "Closed": "bad", "Unreadable": "bad", "Probing": "needs", "Reopening": "busy"}
 """CSS classes of the states. A tone never carries information that the word does not."""
 
 
@@ -52,7 +52,7 @@ def provider_cards(providers: Sequence[JsonObject]) -> tuple[tuple[ProviderCard,
 
 def _card(provider: JsonObject) -> ProviderCard:
     status, spec = status_of(provider), provider.get("spec") or {}
-    state = status.get("state") or "-"
+    state = state_of(status)
     return ProviderCard(
         namespace=namespace_of(provider),
         name=name_of(provider),
