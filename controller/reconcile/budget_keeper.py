@@ -26,7 +26,7 @@ from controller.kube.errors import AlreadyExists, NotFound
 from controller.kube.event_recorder import record_provider_event
 from controller.kube.resources import ESCALATIONS
 from controller.notify.message import SendMessage, budget_warned, opened
-from controller.plan.providers.budget_words import spent_words, warning
+from controller.plan.providers.budget_words import added, spent_words, warning
 from controller.plan.providers.budgets import approved, asking, denied, is_to_ask, updated
 from controller.plan.snapshot import EscalationFacts
 from controller.resources.budget_escalation import build_budget_escalation
@@ -44,6 +44,8 @@ class BudgetKeeper:
         self._client, self._cache, self._send = client, cache, send
         self._budgets = cache.providers.budgets
         self._saving: dict[ProviderKey, CountedUse] = {}
+        self._approvers: dict[tuple[ProviderKey, str], str] = {}
+        """Who has approved more of a budget, until that is saved and announced."""
 
     async def merged(self, key: ProviderKey, known: KnownProvider, status: ProviderStatus, now: datetime) -> ProviderStatus:
         """Return the status with the budgets' part as it is to be written now; as it is in the cluster if that is not due."""
@@ -75,6 +77,7 @@ class BudgetKeeper:
         uid = known.obj["metadata"]["uid"]
         if window.asked and (answer := await self._answer(key, uid, window.asked.escalation)):
             name = window.asked.escalation
+            self._approvers[key, budget.name] = answer.by
             window = approved(window, name) if answer.decision is Decision.APPROVE else denied(window, name, answer.by)
         window = updated(budget, window, now)
         if is_to_ask(budget, window):
@@ -131,8 +134,10 @@ class BudgetKeeper:
         if old and new.denied_by and not old.denied_by:
             words = f"{new.denied_by} denied more of budget {budget.name} until {format_time(new.end)}"
             await record_provider_event(self._client, about, "BudgetDenied", words, warning=False)
-        if old and (new.extra_tokens, new.extra_cost_micro_usd) > (old.extra_tokens, old.extra_cost_micro_usd):
-            words = f"more of budget {budget.name} was approved until {format_time(new.end)}"
+        by = self._approvers.pop((key, budget.name), "")
+        if old and old.asked and (new.extra_tokens, new.extra_cost_micro_usd) > (old.extra_tokens, old.extra_cost_micro_usd):
+            more = added(old.asked)
+            words = f"{by or 'somebody'} approved {more} more of budget {budget.name} until {format_time(new.end)}"
             await record_provider_event(self._client, about, "BudgetApproved", words, warning=False)
 
     async def sync_inbox(self, key: ProviderKey, known: KnownProvider, now: datetime) -> None:

@@ -70,6 +70,11 @@ class Api(Client):
         return self.objects[name]
 
     @property
+    def events(self) -> dict[str, str]:
+        """The messages of the provider's Events, by reason."""
+        return {each["reason"]: each["message"] for name, each in self.objects.items() if name.startswith("events/")}
+
+    @property
     def inbox(self) -> list[JsonObject]:
         """The escalations."""
         return [found for name, found in self.objects.items() if name.startswith("escalations/")]
@@ -168,6 +173,23 @@ def test_people_are_warned_once_and_then_asked_once() -> None:
     successor.use(120)
     successor.follow()
     assert (len(world.api.inbox), successor.sent, world.status["windows"][0]["tokens"]) == (1, [], 120)
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason", "says"),
+    [
+        ("Approve", "BudgetApproved", "alice approved 100 tokens more of budget daily until 2026-01-09T00:00:00Z"),
+        ("Deny", "BudgetDenied", "alice denied more of budget daily until 2026-01-09T00:00:00Z"),
+    ],
+)
+def test_the_event_of_an_answer_says_whose_it_is(decision: str, reason: str, says: str) -> None:
+    """The name is the one that the escalation has: admission has checked it."""
+    world = World(Api())
+    world.use(120)
+    world.follow()
+    world.answer(decision)
+    world.follow()
+    assert world.api.events[reason] == says
 
 
 @pytest.mark.parametrize(("decision", "admits", "phase"), [("Approve", True, "Resolved"), ("Deny", False, "Resolved")])
