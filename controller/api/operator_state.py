@@ -121,6 +121,9 @@ class AgentState(KeptModel):
     last_outcome: Word = Field(default="", exclude_if=not_, description="The reason of the previous attempt's end.")
     restarts: Count = Field(default=0, description="Charged restarts that were not refunded.")
     free_restarts: Count = Field(default=0, description="Uncharged restarts, after disruptions and temporary failures.")
+    limited_restarts: Count = Field(
+        default=0, exclude_if=not_, description="Restarts after limits of the agent's provider, which are neither of these."
+    )
     last_failure: LastFailure | None = Field(
         default=None, description="The last failure that costs a charged restart, if the policy counts those (repeatedFailures)."
     )

@@ -153,6 +153,7 @@ def _reserve(at: PlanContext, state: OperatorState, action: ReserveAttempt) -> O
             "source": source_of(before, at.own_pod(action.agent)),
             "restarts": before.restarts + (action.charge is Charge.BUDGET),
             "free_restarts": before.free_restarts + (action.charge is Charge.FREE),
+            "limited_restarts": before.limited_restarts + _is_limited(action),
             "last_restart_at": at.ceiling,
             "restarted_at": _asked(at, action.agent) or before.restarted_at,
             "last_failure": repeated_failures.after_restart(at, action.agent, action.reason),
@@ -188,7 +189,16 @@ WAKES = frozenset({Reason.ANSWER_GIVEN, Reason.QUESTION_DISMISSED})
 def _reset_charges(at: PlanContext, name: str) -> AgentState:
     """Return the agent's state; its charges are reset if its attempt has been running long enough."""
     agent = at.agent_state(name)
-    return agent.model_copy(update={"restarts": 0, "free_restarts": 0}) if is_healthy_long_enough(at, name) else agent
+    return agent.model_copy(update=UNCHARGED) if is_healthy_long_enough(at, name) else agent
+
+
+UNCHARGED = {"restarts": 0, "free_restarts": 0, "limited_restarts": 0}
+"""The charges of an agent that has none."""
+
+
+def _is_limited(action: ReserveAttempt) -> bool:
+    """Whether an attempt follows a limit for nothing."""
+    return action.reason is Reason.PROVIDER_LIMITED and action.charge is Charge.UNCHARGED
 
 
 def _asked(at: PlanContext, agent: str) -> datetime | None:

@@ -16,6 +16,10 @@ from controller.plan.snapshot import PodFacts
 FREE_RESTART_LIMIT = 20
 """Uncharged restarts that one agent may have until a long healthy run resets the count."""
 
+LIMITED_RESTART_LIMIT = 100
+"""Restarts after limits of its provider that cost one agent nothing, until a long healthy run resets the count. Each further one is
+one of those above. So no false signal starts an agent for ever, and a lone agent may wait for a quota for weeks."""
+
 JITTER = 0.1
 """Maximum share of a cooldown that is added to it as jitter, so that many agents do not restart at once."""
 
@@ -68,6 +72,11 @@ def run_budget_left(at: PlanContext) -> int | None:
 def free_left(at: PlanContext, agent: str) -> int:
     """Return how many uncharged restarts the agent has left."""
     return FREE_RESTART_LIMIT - (0 if is_healthy_long_enough(at, agent) else at.agent_state(agent).free_restarts)
+
+
+def limited_left(at: PlanContext, agent: str) -> int:
+    """Return how many restarts after limits of its provider the agent has left for nothing."""
+    return LIMITED_RESTART_LIMIT - (0 if is_healthy_long_enough(at, agent) else at.agent_state(agent).limited_restarts)
 
 
 def cooldown(policy: RunPolicySpec, run_uid: str, agent: AgentState, name: str, charge: Charge) -> int:

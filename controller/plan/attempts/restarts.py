@@ -10,7 +10,7 @@ from controller.api.policy import OnBudgetSpent, OnRepeatedFailures, OutcomeActi
 from controller.api.run import Agent
 from controller.plan.actions import ReserveAttempt
 from controller.plan.attempts import agent_end, repeated_failures
-from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left
+from controller.plan.attempts.budget import FREE_RESTART_LIMIT, budget_left, free_left, limited_left
 from controller.plan.context import PlanContext
 from controller.plan.decisions import AgentDecision, Wait
 from controller.plan.escalations import approvals, blocked
@@ -52,7 +52,7 @@ def _retry(at: PlanContext, agent: Agent, outcome: Outcome, policy: RunPolicySpe
 
 def _retry_free(at: PlanContext, agent: Agent, outcome: Outcome) -> AgentDecision:
     """Return the decision after an end that the agent is not at fault for. A limit is waited for at the next start, not here."""
-    if known(outcome) is Reason.PROVIDER_LIMITED:
+    if known(outcome) is Reason.PROVIDER_LIMITED and limited_left(at, agent.name) > 0:
         return reserve(at, agent, Reason.PROVIDER_LIMITED, Charge.UNCHARGED)
     if free_left(at, agent.name) <= 0:
         return AgentDecision(block=blocked.free_restarts_spent(at, agent.name, outcome, FREE_RESTART_LIMIT))

@@ -16,6 +16,7 @@ from controller.api.resolved_policy import ResolvedPolicy
 from controller.api.run import Agent, DesiredState, RunSpec
 from controller.plan import plan
 from controller.plan.actions import CreatePod, RecordOutcome, ReserveAttempt, SuspendDeadline, Ungate
+from controller.plan.attempts.budget import FREE_RESTART_LIMIT, LIMITED_RESTART_LIMIT
 from controller.plan.context import PlanContext
 from controller.plan.intents import Charge
 from controller.plan.providers import starts
@@ -93,6 +94,42 @@ def test_a_limit_is_not_charged() -> None:
     coder = reserved.state.agents["coder"]
     assert (coder.attempt, coder.restarts, coder.free_restarts, coder.cooldown_until) == (1, 1, 2, None)
     assert plan(reserved, NOW).verdict.reason is Reason.PROVIDER_CLOSED
+
+
+@pytest.mark.parametrize(
+    ("limited", "free", "charge"),
+    [
+        (0, 0, Charge.UNCHARGED),
+        (LIMITED_RESTART_LIMIT - 1, FREE_RESTART_LIMIT, Charge.UNCHARGED),
+        (LIMITED_RESTART_LIMIT, 0, Charge.FREE),
+        (LIMITED_RESTART_LIMIT, FREE_RESTART_LIMIT - 1, Charge.FREE),
+        (LIMITED_RESTART_LIMIT, FREE_RESTART_LIMIT, None),
+    ],
+)
+def test_limits_are_met_for_nothing_so_often_and_no_more(limited: int, free: int, charge: Charge | None) -> None:
+    """An agent that works a little and reports a limit, again and again, uses up the hundred and the twenty, then asks."""
+    outcome = Outcome(attempt=0, result=OutcomeResult.FAILED, reason=Reason.PROVIDER_LIMITED, exit_code=75)
+    spent = AgentState(pod_uid="u0", outcome=outcome, limited_restarts=limited, free_restarts=free)
+    at = situation(spent, ENDED, facts=ADMITS)
+    found = [action for action in plan(at, NOW).actions if isinstance(action, ReserveAttempt)]
+    assert [action.charge for action in found] == ([charge] if charge else [])
+    if not found:
+        assert plan(at, NOW).verdict.reason is Reason.FREE_RESTARTS_SPENT
+        return
+    after = apply(at, found[0], NOW).agents["coder"]
+    assert (after.limited_restarts - limited, after.free_restarts - free) == (charge is Charge.UNCHARGED, charge is Charge.FREE)
+
+
+def test_a_long_healthy_run_resets_the_count_of_limits() -> None:
+    """An agent that works for hours between two limits meets any number of them."""
+    outcome = Outcome(attempt=0, result=OutcomeResult.FAILED, reason=Reason.PROVIDER_LIMITED, exit_code=75)
+    spent = AgentState(pod_uid="u0", outcome=outcome, limited_restarts=LIMITED_RESTART_LIMIT, free_restarts=FREE_RESTART_LIMIT)
+    long = replace(ENDED, termination=Termination(75, "Error", started_at=NOW - timedelta(days=1), finished_at=NOW))
+    at = situation(spent, long, facts=ADMITS)
+    [reserve] = plan(at, NOW).actions
+    assert isinstance(reserve, ReserveAttempt)
+    assert reserve.charge is Charge.UNCHARGED
+    assert apply(at, reserve, NOW).agents["coder"].limited_restarts == 1
 
 
 @pytest.mark.parametrize(
