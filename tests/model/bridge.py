@@ -336,9 +336,7 @@ def _spec(config: Config, desired: str, asked: int) -> RunSpec:
     agents = tuple(Agent(name=name, image="model", verify=verify, publish=publish, provider=provider) for name in config.agents)
     restarted_at = {config.agents[0]: moment(asked)} if asked else None
     deadline = config.deadline * TICK or None
-    return RunSpec(
-        agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at, active_deadline_seconds=deadline
-    )
+    return RunSpec(agents=agents, desired_state=DesiredState(desired), restarted_at=restarted_at, active_deadline_seconds=deadline)
 
 
 def _without_times(agent: AgentState) -> AgentState:

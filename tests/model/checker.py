@@ -94,6 +94,7 @@ class Search:
         """Search until every state was seen, an invariant is broken, or `limit` states are known."""
         with (
             patch.object(budget, "FREE_RESTART_LIMIT", self._config.free_limit),
+            patch.object(budget, "LIMITED_RESTART_LIMIT", self._config.limited_limit),
             patch.object(task_records, "TASK_FAULT_LIMIT", self._config.free_limit),
             patch.object(task_records, "TASK_RETRY_SECONDS", TICK if self._config.delayed else 0),
         ):

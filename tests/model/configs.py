@@ -138,6 +138,17 @@ PROVIDER_HELPER = Config(
     operators=1,
     stale=False,
 )
+PROVIDER_LIMITS = Config(
+    "provider-limits",
+    "an agent ends at a limit more often than costs nothing, and than free restarts allow; a human answers",
+    Left(limited=4, answer=1),
+    facts=OPEN_OR_CLOSED,
+    policy=NO_COOLDOWN,
+    operators=1,
+    stale=False,
+    free_limit=1,
+    limited_limit=1,
+)
 PROVIDER_DEADLINE = Config(
     "provider-deadline",
     "an agent ends at a limit, and the Run's deadline would pass while it waits for its provider",
@@ -165,7 +176,7 @@ PROVIDER_DEADLINE_PAUSED = replace(
 )
 PROVIDERS = (
     *(PROVIDER, PROVIDER_STRAY, PROVIDER_DELETED, PROVIDER_CRASH, PROVIDER_PAUSED, PROVIDER_HELPER),
-    *(PROVIDER_DEADLINE, PROVIDER_DEADLINE_TWO, PROVIDER_DEADLINE_PAUSED),
+    *(PROVIDER_LIMITS, PROVIDER_DEADLINE, PROVIDER_DEADLINE_TWO, PROVIDER_DEADLINE_PAUSED),
 )
 PAUSE_DONE = Config(
     "pause-done",
@@ -902,7 +913,7 @@ QUICK = (
         REFUSED,
         LOST_PAUSED,
         HALT_PAUSED,
-        *(PROVIDER, PROVIDER_PAUSED, PROVIDER_HELPER),
+        *(PROVIDER, PROVIDER_PAUSED, PROVIDER_HELPER, PROVIDER_LIMITS),
     ),
     *(VERIFY, VERIFY_FAILED, VERIFY_PAUSED, VERIFY_RESULT, PUBLISH, PUBLISH_ASKED),
 )

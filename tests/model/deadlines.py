@@ -1,7 +1,7 @@
 """D: the deadline ends a Run only once its agents were at work, or allowed to be, for as long as it says.
 
-The clock stands still while the saved state says that providers hold back every unfinished agent, and no agent is at work then. Time
-that passes during a pass counts: the operator has decided by its clock before.
+The clock stands still while the saved state says that providers hold back every unfinished agent, and no agent is at work then.
+Time that passes during a pass counts: the operator has decided by its clock before.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from controller.api.operator_state import OperatorState
 from controller.plan.reasons import Reason
 from tests.model.bridge import Bridge
-from tests.model.world import Config, Facts, World
+from tests.model.world import Config, Facts, Ghost, World
 from tests.model.world_steps import Event
 
 
@@ -19,13 +19,14 @@ class Deadlines:
     def __init__(self, config: Config, bridge: Bridge) -> None:
         self._config, self._bridge = config, bridge
 
-    def counted(self, before: World, event: Event) -> int:
-        """Return for how many ticks the Run's agents were at work or allowed to be, after time has passed."""
+    def remember(self, before: World, event: Event) -> Ghost:
+        """Count for how many ticks the Run's agents were at work or allowed to be, after time has passed."""
         state = self._state(before)
         held = state is not None and state.held_at is not None
         waits = held and not any(pod.live for pod in before.pods) and not any(before.ops)
         began = bool(before.pods) or (state is not None and state.started_at is not None)
-        return before.ghost.counted + (event.now - before.now if began and not waits else 0)
+        ticks = event.now - before.now if began and not waits else 0
+        return before.ghost._replace(counted=before.ghost.counted + ticks)
 
     def passed(self, before: World, _: Event) -> str:
         """Return the rule that is broken while time passes: the clock stands still only while no agent is at work."""

@@ -5,8 +5,8 @@ live pod per agent; P5 restarts a cooldown apart; finished work is never started
 pod is released before its outcome is recorded. A pod that is deleted by force does not count for P4, and its work is unknown. A
 human's request (a restart, a Retry) is not charged, waits for no cooldown, and repeats finished work if it asks for that.
 An operator that knows of a halt starts no agent (H). One whose facts do not
-admit an agent to its provider neither starts it nor creates its pod (Q; `limits.py` has the rest). `deadlines.py` has what must hold of a deadline (D). Tasks have invariants of
-their own (`invariants_tasks.py`).
+admit an agent to its provider neither starts it nor creates its pod (Q; `limits.py` has the rest).
+`deadlines.py` has what must hold of a deadline (D). Tasks have invariants of their own (`invariants_tasks.py`).
 """
 
 from __future__ import annotations
@@ -55,10 +55,8 @@ class Invariants:
     def remember(self, before: World, event: Event) -> Ghost:
         """Return the remembered facts after an event."""
         ghost, pod = before.ghost, event.pod
-        if event.kind == "save":
-            return self._remember_save(before, event)
-        if event.kind == "tick":
-            return ghost._replace(counted=self._deadlines.counted(before, event))
+        if event.kind in ("save", "tick"):
+            return self._remember_save(before, event) if event.kind == "save" else self._deadlines.remember(before, event)
         if pod is None or pod.task:
             return self._tasks.remember(ghost, event, pod) if pod else ghost
         mark = (*pod.name, pod.owner)

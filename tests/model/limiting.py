@@ -147,6 +147,12 @@ LIMITING: tuple[Mutant, ...] = (
         lambda: [(agent_end, "spoke_since", _words_only)],
     ),
     Mutant(
+        "limited-for-ever",
+        "restarts after limits cost nothing, however often an agent meets one",
+        ("provider-limits",),
+        lambda: [(restarts, "limited_left", lambda *_: 1)],
+    ),
+    Mutant(
         "held-for-ever",
         "an agent that waits for its provider is not looked at again",
         ("provider-paused",),

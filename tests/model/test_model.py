@@ -35,6 +35,7 @@ CAUGHT_QUICKLY = (
     "source-denied-is-retried",
     "ungate-without-adopting",
     *("provider-ignored", "held-before-creation-only", "limited-starts-again", "limited-is-charged", "late-limit-ignored"),
+    *("limited-for-ever", "wait-counts", "wait-unrecorded", "clock-stands", "clock-stands-beside-work"),
     "halt-ignored",
     "halt-of-live",
     "halt-unsaved",

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from controller.api.llm_policy import LLMMode
-from controller.plan.attempts.budget import FREE_RESTART_LIMIT
+from controller.plan.attempts.budget import FREE_RESTART_LIMIT, LIMITED_RESTART_LIMIT
 from tests.model.reporting import OURS, Report, Word
 
 NEVER = -1
@@ -320,6 +320,8 @@ class Config:
     """Whether agents park without an open question."""
     free_limit: int = FREE_RESTART_LIMIT
     """The number of uncharged restarts of an agent; smaller than the shipped limit, so that it is reached."""
+    limited_limit: int = LIMITED_RESTART_LIMIT
+    """The number of restarts of an agent after limits that cost nothing; the same."""
     unreliable: bool = False
     """Whether lost nodes come back and kubelets end pods only by chance, so that no good state may depend on that."""
     helpers: bool = False

@@ -261,7 +261,6 @@ class Operators:
                 then = self._bridge.settle(known, doing.saved, now, proven)
                 yield Move(_name(index), (*what, *_told(known)), _at(after, index, then), event)
 
-
     def _dated(self, after: World, action: Creation | Effect, before: Pod | None) -> World:
         """Return the world with the time of a pod's creation, where that matters."""
         made = after.pod(named(action))
