@@ -242,6 +242,10 @@ def test_an_action_is_confirmed_by_the_keyboard_alone(look: Look) -> None:
         page.keyboard.press("Space")
         expect(page.locator("#run-why")).to_be_focused()
         expect(page.get_by_role("link", name="Resume")).to_be_visible()
+        look.page.api.change("runs", "migrate", lambda run: run["status"].update(phase="Paused"))
+        expect(page.locator("#run-why .badge")).to_have_text("Paused")
+        expect(page.locator("#run-why")).to_be_focused()
+        look.page.api.change("runs", "migrate", lambda run: run["status"].update(phase="AwaitingGuidance"))
         look.page.api.change("runs", "migrate", lambda run: run["spec"].pop("desiredState"))
 
 

@@ -69,7 +69,7 @@
     localTimes(holder.content);
     keepingFocus(target, () => Idiomorph.morph(target, holder.content.childNodes, {
       morphStyle: "innerHTML",
-      ignoreActiveValue: true,
+      ignoreActiveValue: document.activeElement.matches("input, select, textarea"), // It ignores the children of other elements, too.
       callbacks: {
         beforeNodeMorphed: (old) => !kept(old),
         beforeNodeRemoved: (old) => !kept(old) && !(old.querySelector?.("form[data-typed]")),
