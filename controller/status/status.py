@@ -182,7 +182,8 @@ def _healthy(plan: Plan) -> tuple[str, str, str, str]:
     first = next((view for view in wrong if view.reason != Reason.STARTING), wrong[0])
     status = "Unknown" if first.reason == Reason.STARTING or first.health is Health.QUEUED else "False"
     words = first.message or (first.health.value if first.health != first.reason else "")
-    return "Healthy", status, first.reason, f"agent {first.name}: {words}".removesuffix(": ")
+    message = f"agent {first.name}: {words}".removesuffix(": ")
+    return "Healthy", status, first.reason, "" if status == "Unknown" and message == plan.verdict.message else message
 
 
 def _escalated(snapshot: Snapshot, previous: JsonObject, now: datetime) -> tuple[tuple[str, str, str, str], ...]:
