@@ -24,17 +24,12 @@ from tests.skipping import cannot_run
 TEAM = "team"
 """A namespace with Runs, on the cluster that helm installs to."""
 
-FIRST_SECONDS = 1800
-"""Any test may be a new machine's first: Go builds Kubernetes, cosign and syft for it, and the images are built."""
 INSTALLATIONS = ("kind_operator", "reporting", "cloning", "advisor", "no_operator", "node", "fresh")
 """Fixtures of the installations, in the order in which their tests run: each change between them happens once."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Group the tests that need the same installation, in their own order; leave out the tests that --nodes=1 excludes.
-
-    Each may take as long as the first one on a new machine.
-    """
+    """Group the tests that need the same installation, in their own order; leave out the tests that --nodes=1 excludes."""
     if config.getoption("--nodes") == 1:
         away = [item for item in items if "second_node" in getattr(item, "fixturenames", ())]
         config.hook.pytest_deselected(items=away)
@@ -42,7 +37,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     places = [place for place, item in enumerate(items) if Path(__file__).parent in item.path.parents]
     for place, item in zip(places, sorted((items[place] for place in places), key=_installation), strict=True):
         items[place] = item
-        item.add_marker(pytest.mark.timeout(FIRST_SECONDS))
 
 
 def _installation(item: pytest.Item) -> int:
