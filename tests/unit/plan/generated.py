@@ -152,6 +152,7 @@ AGENT_STATES = model(
     outcome=maybe(OUTCOMES),
     restarts=st.integers(0, 4),
     free_restarts=st.integers(0, 21),
+    limited_restarts=among(0, 99, 100),
     last_restart_at=maybe(PAST),
     cooldown_until=maybe(TIMES),
     restarted_at=maybe(PAST),
