@@ -12,16 +12,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
-from typing import NamedTuple
 
-from pydantic import ValidationError
-
-from controller.api.base import JsonObject, parse
+from controller.api.base import JsonObject
 from controller.api.names import RunKey
-from controller.api.provider import ProbeStatus, ProviderSpec, ProviderState, ProviderStatus
+from controller.api.provider import ProbeStatus, ProviderState, ProviderStatus
 from controller.api.run import Agent
-from controller.api.timestamps import EARLIEST, parse_time
-from controller.api.violations import Refused, from_pydantic, shortened
+from controller.api.timestamps import EARLIEST
+from controller.cache.known_provider import KnownProvider, known_provider, unread_provider
 from controller.cache.object_store import Entry, ObjectStore
 from controller.cache.provider_budgets import ProviderBudgets
 from controller.cache.provider_line import Place, ProviderKey, ProviderLine, run_of
@@ -30,16 +27,6 @@ from controller.plan.providers import probing, starts, turns
 from controller.plan.providers.probing import ProbingRun
 from controller.plan.providers.states import Attempt, Evidence, Seen, Signal, next_status, still_matter
 from controller.plan.snapshot import PodFacts, ProviderFacts, ReportFacts, RunFacts, Snapshot
-
-
-class KnownProvider(NamedTuple):
-    """A provider as it is in the cluster. `unreadable` says why its spec is not known; its agents wait then."""
-
-    created_at: datetime
-    spec: ProviderSpec
-    status: ProviderStatus
-    obj: JsonObject
-    unreadable: str = ""
 
 
 class Providers:
@@ -61,7 +48,7 @@ class Providers:
         self._notify, self._run_of_probe, self._altered = notify, run_of_probe, altered
         self.budgets = ProviderBudgets(altered, recount)
         self.budgets.changed = self._note
-        self.objects: ObjectStore[KnownProvider] = ObjectStore(_make, _unread, self._see_provider, unreadable)
+        self.objects: ObjectStore[KnownProvider] = ObjectStore(known_provider, unread_provider, self._see_provider, unreadable)
         self.changed: Callable[[ProviderKey], None] = lambda _: None
         self._known: dict[ProviderKey, KnownProvider] = {}
         self._status: dict[ProviderKey, ProviderStatus] = {}
@@ -266,7 +253,7 @@ class Providers:
             line = self._lines[key]
             for place in [*line.admitted]:
                 line.leave(place)
-        if old is None or new is None or _limits(old.value) != _limits(new.value):
+        if old is None or new is None or old.value.limits != new.value.limits:
             self._altered(key.namespace)
         self.changed(key)
 
@@ -294,36 +281,3 @@ def _see_limit(line: ProviderLine, place: Place, run: RunFacts, report: ReportFa
 
 SAME_SECONDS = 3
 """Limits of one attempt that differ by less are the same one."""
-
-
-def _make(obj: JsonObject, _: KnownProvider | None) -> KnownProvider:
-    """Keep a provider. A status that this version cannot read counts as empty: the next limit closes the provider again."""
-    try:
-        return _known(obj, parse(ProviderSpec, obj["spec"]))
-    except ValidationError as error:
-        raise Refused(from_pydantic(error, "spec")) from error
-
-
-def _unread(obj: JsonObject, why: str) -> KnownProvider:
-    """Keep a provider whose spec cannot be read. Its limits are unknown, so its agents wait: a limit is there to be kept."""
-    return _known(obj, ProviderSpec(), shortened(why, WORDS))
-
-
-def _known(obj: JsonObject, spec: ProviderSpec, unreadable: str = "") -> KnownProvider:
-    meta = obj["metadata"]
-    kept = {key: meta[key] for key in ("namespace", "name", "uid", "resourceVersion", "generation") if key in meta}
-    created = parse_time(meta.get("creationTimestamp")) or EARLIEST
-    try:
-        status = parse(ProviderStatus, obj.get("status") or {})
-    except (ValidationError, ValueError):
-        status = ProviderStatus()
-    return KnownProvider(created, spec, status, {"metadata": kept, "spec": obj.get("spec", {})}, unreadable)
-
-
-WORDS = 512
-"""Maximum characters about an unreadable provider: each Run that waits for it shows them."""
-
-
-def _limits(provider: KnownProvider) -> tuple[ProviderSpec, str]:
-    """Return what decides about starts."""
-    return provider.spec, provider.unreadable

@@ -17,8 +17,8 @@ from controller.api.names import RunKey, budget_escalation_name
 from controller.api.notification import Notification
 from controller.api.provider import ProviderStatus
 from controller.api.timestamps import EARLIEST, format_time
+from controller.cache.known_provider import KnownProvider
 from controller.cache.provider_line import ProviderKey
-from controller.cache.providers import KnownProvider
 from controller.cache.run_cache import RunCache
 from controller.facts.pods import escalation_facts
 from controller.kube.client import Client

@@ -16,8 +16,9 @@ from controller.api.base import dump
 from controller.api.names import API_VERSION
 from controller.api.provider import ProviderCondition, ProviderState, ProviderStatus
 from controller.api.run_status import ConditionStatus
+from controller.cache.known_provider import KnownProvider
 from controller.cache.provider_line import ProviderKey
-from controller.cache.providers import KnownProvider, Providers
+from controller.cache.providers import Providers
 from controller.kube.client import Client
 from controller.kube.errors import ApiError, Conflict, NotFound
 from controller.kube.event_recorder import record_provider_event
